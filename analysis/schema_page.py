@@ -31,6 +31,11 @@ A run is a folder
     RUN/notes.json                                tags and a note (python -m harness.runs)
     RUN/export/<tracker>/                         what trackers got (python -m analysis export)
     RUN/report.html                               what a person reads of it (python -m analysis report)
+    RUN/data_signs.json                           what the data report found in the data: flags and shortcuts
+    RUN/import.json  RUN/predictors.json          of imported results: files and notes, intervals and differences
+    RUN/use/<name>-<hash>.py                      files that a person brought to a start
+    RUN/prefix/                                   phase 1 that several units share, until the last one has it
+    RUN/driver.log  RUN/errors/  RUN/ray/         Ray's own words, tracebacks of failed units, what Ray Tune keeps
     RUN/run.json                                  the run's identity, whatever its folder is called
     RUN/combined.json                             the runs that a combined run was made of
     RUN/preregistrations/<number>-<name>/         what was asked of each of these before its first step

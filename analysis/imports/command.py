@@ -23,8 +23,9 @@ Make a run of results that somebody reported, so that they are ranked and judged
 
 A file is CSV or Parquet with one row per result: a name (or record_point, model, method), optionally seed, cell_line and
 epoch, and metrics. Several files are put together by name and seed; a file without names is taken as those of the name
-that its own begins with (rp25_epochs.csv: rp25). A row without a cell line is of all pairs together (pooled); one without
-an epoch is of the end. What a rule needs and no file has, it calls "not evaluated".
+in another file that its own begins with (rp25_epochs.csv beside rp25), or of its own name. A row without a cell line is
+of all pairs together (pooled); one without an epoch is of the end. What a rule needs
+and no file has, it calls "not evaluated".
 """
 
 _EPILOG = """\

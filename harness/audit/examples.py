@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from harness.audit.example import Example, ExamplePlace
 from harness.audit.example_digest import Digests
 from harness.config.space.compose import SEARCH_SPACES
-from harness.config.sweep.use import place_of_class
 from harness.mechanisms.alone import alone
 from harness.mechanisms.catalogue import catalogue, configured
 from harness.mechanisms.mechanism import Mechanism
@@ -162,7 +161,7 @@ def without_example(rows: Iterable[Mechanism]) -> list[str]:
     project's own."""
     there = _there()
     covered = frozenset[str]().union(*there.values())
-    keys = [row.key for row in rows if row.cls is None or not place_of_class(row.cls)]
+    keys = [row.key for row in rows if not row.brought]
     return [WHOLE.name] * (WHOLE.name not in there) + [key for key in keys if key not in covered]
 
 

@@ -53,7 +53,7 @@ class Mechanism:
     reads of a Step). cls: its class, where that is a torch module. off: changes of plain settings that leave it out while
     everything else stays, for a mechanism that is neither a module nor a loss term. A configuration without it has the
     settings `without` (dotted path -> value), or `kept` says why there is none. permutes: input that its placebo permutes,
-    empty for a mechanism without placebo.
+    empty for a mechanism without placebo. brought: whether it is of a person's own file, and not the project's.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Mechanism:
     without: tuple[tuple[str, Any], ...] = ()
     kept: str = ""
     permutes: str = ""
+    brought: bool = False
 
     def configured(self, settings: Mapping[str, Any]) -> bool:
         """Whether plain settings configure it."""

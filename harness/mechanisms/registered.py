@@ -18,6 +18,8 @@ from models.registry import INPUTS, PLACES, Registry, Row, discover
 
 PACKAGES = ("models", "harness.trial")
 """Where mechanisms register and declare themselves."""
+PROJECT = ("models", "harness", "analysis")
+"""Packages of the project; a class of another module is one that a person brought."""
 
 
 class UnplacedError(LookupError):
@@ -59,6 +61,7 @@ def registered() -> Iterator[Mechanism]:
                 without=without,
                 kept=kept,
                 permutes=row.cls.permutes if issubclass(row.cls, LossTerm | Environment) else "",
+                brought=row.cls.__module__.partition(".")[0] not in PROJECT,
                 **texts,
             )
 

@@ -76,6 +76,18 @@ class Selection(Task):
             unused_fold(dataset, [*(earlier.known.values() if earlier else ()), *folds])
         return sweep
 
+    def check(self, sweep: Sweep, start: Start) -> None:
+        """More may run after a confirmation, and a choice among more is not confirmed on a test split that was seen."""
+        run = self.folder(sweep)
+        inner = confirmation_of(Run(run)) if (run / FOLDER).exists() else None
+        record = read_record(inner) if inner is not None else None
+        if record is not None and record.opened is not None and not start.nothing:
+            raise UserError(
+                f"--confirm: the test split of fold {record.fold} was opened {record.opened.date}, and more is to run now: "
+                "what is chosen after that is not confirmed on it; leave --confirm out, or give a run of its own (--out), "
+                "on data that are new"
+            )
+
     def foreseen(self, console: Console, sweep: Sweep, start: Start, cost: Cost | str | None) -> None:
         self.complete = start.nothing
         if start.nothing:

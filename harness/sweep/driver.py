@@ -140,6 +140,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
         start = prepare(
             sweep, fresh, run, resume=options.resume, gpu=gpu, reuse=options.reuse_older_code, stamp=stamp
         )
+        task.check(sweep, start)
         sharing = Sharing(sweep, dataset, folds[0], gpu=gpu, run=run)
         shared = sharing.foreseen(start.plan, start.pending, start.new)
         introduce(
@@ -165,8 +166,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
             finish(start, dataset, folds, run, options.cache.absolute(), console)
             with tracking(run, sweep.config.track, console.print):
                 pass
-            ended = ending(sweep, start.plan, run, gpu=gpu)
-            return task.conclude(console, run, sweep, start, None, ended)
+            return task.conclude(console, run, sweep, start, None, ending(sweep, start.plan, run, gpu=gpu))
 
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))

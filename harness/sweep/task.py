@@ -47,6 +47,9 @@ class Task:
     def foreseen(self, console: Console, sweep: Sweep, start: Start, cost: Cost | str | None) -> None:
         """What a dry run says beside cost and sight."""
 
+    def check(self, sweep: Sweep, start: Start) -> None:
+        """Refuse what is to run, before anything of it is printed or written."""
+
     def begin(self, sweep: Sweep, plan: Plan) -> None:
         """What is written before the first step, beside the plan."""
 

@@ -14,7 +14,7 @@ from analysis.reported import stopped_by_audit
 from analysis.rules import RULES
 from analysis.store import Run
 
-HEALTHY = ("active", "rank-invariant")
+HEALTHY = ("active", "rank-invariant", "idle")
 """Verdicts of the audit that nobody has to be warned of."""
 
 

@@ -38,7 +38,7 @@ UNITS, TURNS = 150, 10
 WANTED = tuple(fault.rule for fault in FAULTS)
 """Rules that are to be judged on enough healthy units."""
 DESCRIPTION = """How often is each warning rule right? Faults are planted in doses into the records of healthy units, and
-the rules judge both. Outside of CI: some 280 small trials are trained, the seeds of a configuration as one stack.
+the rules judge both. Outside of CI: hundreds of small trials are trained, the seeds of a configuration as one stack.
 
 healthy     real trials of a few seconds, of several recipes on data of every planted form. Healthy is, without any rule,
             what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, and in whose

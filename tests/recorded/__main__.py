@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.arguments import command_parser
 from analysis.schema import ALWAYS
 from tests.recorded.copies import RUN
 
@@ -24,7 +25,9 @@ KEPT = (*ALWAYS, "mechanisms", "audit", "baselines", "ledger", "predictions", "e
 
 
 def main() -> None:
-    """Run the sweep in a temporary folder and put what a reader needs of it in the place of the recorded run."""
+    """Run the sweep in a temporary folder and put what a reader needs of it in the place of the recorded run. It takes no
+    arguments, and refuses any."""
+    command_parser("python -m tests.recorded", __doc__).parse_args()
     with TemporaryDirectory() as folder:
         made = Path(folder) / "run"
         places = ("--out", str(made), "--cache", str(Path(folder) / "cache"))
