@@ -171,6 +171,20 @@ def test_the_test_split_is_opened_once(
         assert "confirmed already, 2026-01-02: nothing to run" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("start", ["--dry-run", "--resume"])
+def test_nothing_more_runs_for_a_second_confirmation(small: Small, tmp_path: Path, start: str) -> None:
+    copy = copied(small, tmp_path)
+    task, plan, _ = confirming(copy)
+    task.begin(task.load(), plan)
+    opening = Opening("2026-01-02", "somebody", "a command", ("a",), 20)
+    content = replace(record_of(copy), opened=opening).content()
+    (copy.path / FOLDER / FILE).write_text(json.dumps(content), encoding="utf-8")
+    before = len(Run.open(copy.path).table("units"))
+    with pytest.raises(UserError, match="was opened 2026-01-02, and more is to run now"):
+        run_confirmed(parse(words(copy, "--set", "trial.seeds=3", start)), Console(width=200))
+    assert len(Run.open(copy.path).table("units")) == before
+
+
 @pytest.mark.parametrize("damage", ["{", None])
 def test_a_record_that_cannot_be_read_opens_nothing(small: Small, tmp_path: Path, damage: str | None) -> None:
     copy = copied(small, tmp_path)
