@@ -117,7 +117,7 @@ class Promoting(Task):
         assert isinstance(fidelity, ScreenBlock)
         screen = Run.open(run / SCREEN)
         ranking = rank(screen, criterion_of(sweep.config.objective).key, rope=sweep.config.rope)
-        whole = ranking.configurations[~ranking.configurations["behind"]]
+        whole = ranking.configurations[ranking.configurations["behind"] == 0]
         plan = Plan.load(run / SCREEN)
         if plan is None:
             raise UserError(f"{run / SCREEN} has no plan that says which configurations were screened")
