@@ -18,7 +18,7 @@ from analysis.reported import reported_units, resolved_configurations
 from analysis.schema import SPLITS
 from analysis.store import Run
 
-IMPORTED = "import.name"
+IMPORTED_NAME = "import.name"
 """The one setting of what was imported; the other keys there tell files and digits."""
 
 
@@ -170,7 +170,7 @@ def _same(value: Any, text: str) -> bool:
 def _equal_but(left: Mapping[str, Any], right: Mapping[str, Any], key: str) -> bool:
     """Whether two contents are equal but for `key` and the keys that only one variant of its block has."""
     block = key.rpartition(".")[0] + "."
-    if key == IMPORTED:
+    if key == IMPORTED_NAME:
         return True
     for path in left.keys() | right.keys():
         if path == key or (path.startswith(block) and (path in left) != (path in right)):

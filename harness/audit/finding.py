@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.reported import AUDIT_STOP
-from harness.config.sweep.use import place_of_class
 from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import Mechanism
 
@@ -87,7 +86,7 @@ def fault(findings: Sequence[MechanismFinding]) -> str | None:
     if not faults:
         return None
     if len(faults) > 1:
-        brought = {row.key for row in catalogue() if row.cls is not None and place_of_class(row.cls)}
+        brought = {row.key for row in catalogue() if row.brought}
         faults.sort(key=lambda finding: finding.mechanism not in brought)
     first = faults[0]
     more = (

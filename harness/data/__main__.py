@@ -51,20 +51,16 @@ def describe(
         fault = error
     role = {**dict.fromkeys(fold.test, "test"), **dict.fromkeys(fold.val, "val")}
     split_of = np.full(len(dataset), -1)
-    shown = ("train", "val_seen", "val_unseen", "test")
-    if parts is not None:
-        for number, name in enumerate(shown):
-            split_of[getattr(parts, name)] = number
-    table = Table("cell line", "use", "pairs", "positive", *(shown if parts is not None else ()))
+    shown = ("train", "val_seen", "val_unseen", "test") if parts is not None else ()
+    for number, name in enumerate(shown):
+        split_of[getattr(parts, name)] = number
+    table = Table("cell line", "use", "pairs", "positive", *shown)
     for code, name in enumerate(dataset.cell_lines):
         mine = dataset.cell == code
         positive = f"{dataset.label[mine].mean():.1%}"
-        counts = [
-            str(int((split_of[mine] == number).sum()))
-            for number in range(len(shown) if parts is not None else 0)
-        ]
+        counts = [str(int((split_of[mine] == number).sum())) for number in range(len(shown))]
         table.add_row(name, role.get(name, "train"), str(int(mine.sum())), positive, *counts)
-    totals = [str(len(getattr(parts, name))) for name in shown] if parts is not None else []
+    totals = [str(len(getattr(parts, name))) for name in shown]
     table.add_row("all", "", str(len(dataset)), f"{dataset.label.mean():.1%}", *totals, style="bold")
     say = partial(terminal.tell, console)
     say(dataset.origin, "bold")
@@ -80,9 +76,9 @@ def describe(
     for note in dataset.notes:
         say(f"read: {note}")
     say(f"held-out chromosomes: {', '.join(fold.chromosomes)}")
-    if fault is not None:
+    if parts is None:
+        assert fault is not None
         raise fault
-    assert parts is not None
     for reason, count in parts.dropped.items():
         say(f"not used, {reason}: {count}")
     for sentence in scarce(dataset, [fold]):

@@ -10,6 +10,7 @@ from torch import nn
 
 from harness.config.blocks.paths import leaves, options
 from harness.config.blocks.read_where import POSITIVE
+from harness.config.sweep.use import place_of_class
 from harness.mechanisms.mechanism import Mechanism, Setting
 from models.declared import DECLARED
 from models.environment.base import Environment
@@ -18,8 +19,6 @@ from models.registry import INPUTS, PLACES, Registry, Row, discover
 
 PACKAGES = ("models", "harness.trial")
 """Where mechanisms register and declare themselves."""
-PROJECT = ("models", "harness", "analysis")
-"""Packages of the project; a class of another module is one that a person brought."""
 
 
 class UnplacedError(LookupError):
@@ -61,7 +60,7 @@ def registered() -> Iterator[Mechanism]:
                 without=without,
                 kept=kept,
                 permutes=row.cls.permutes if issubclass(row.cls, LossTerm | Environment) else "",
-                brought=row.cls.__module__.partition(".")[0] not in PROJECT,
+                brought=bool(place_of_class(row.cls)),
                 **texts,
             )
 
@@ -83,6 +82,7 @@ def declared() -> Iterator[Mechanism]:
             off=tuple(declaration.off.items()),
             without=tuple((declaration.without or declaration.off).items()),
             kept=declaration.kept,
+            brought=declaration.cls is not None and bool(place_of_class(declaration.cls)),
             **texts,
         )
 

@@ -160,7 +160,7 @@ def _loci_notes(dataset: EncodedDataset, units: Sequence[TrainedUnit]) -> list[s
     """How many pairs are where units were trained: what is measured by their labels is then no measure of new loci."""
     held = set[str].intersection(*(set(unit.fold["chromosomes"]) for unit in units))
     elsewhere = [code for code, name in enumerate(dataset.chromosomes) if name not in held]
-    known = int(np.isin(dataset.chrom, elsewhere).sum())
+    known = int((np.isin(dataset.chrom, elsewhere) | np.isin(dataset.promoter_chrom, elsewhere)).sum())
     if not known:
         return []
     return [

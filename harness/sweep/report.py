@@ -121,7 +121,7 @@ def _limits(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fold]) -> Ite
     if one_line and level == POOLED and metric in ORDERS and sweep.trial.environment.source != "none":
         yield (
             "each fold has one unseen validation cell line, within which an R_E per cell line cannot change the order of "
-            f"pairs: {sweep.config.objective} judges U_I alone then. Two val lines per fold (data.folds), or "
+            f"pairs: with such an R_E {sweep.config.objective} judges U_I alone. Two val lines per fold (data.folds), or "
             "val_unseen/pooled/nll, ask for R_E, too"
         )
     yield from scarce(dataset, folds)

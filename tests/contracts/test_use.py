@@ -90,6 +90,12 @@ def test_ones_own_mechanisms_are_audited_and_alive(swept: Path) -> None:
     assert set(own.loc[own["mechanism"] == "screened", "verdict"]) == {"rank-invariant"}
 
 
+def test_nobody_asks_for_an_example_of_ones_own(swept: Path) -> None:
+    audit = table(swept, "audit")
+    asked = audit.loc[audit["mechanism"] == "examples", "reason"].fillna("")
+    assert not asked.str.contains("no recorded example").any()
+
+
 def test_ones_own_term_is_in_the_table_terms(swept: Path) -> None:
     terms = table(swept, "terms")
     own = terms[terms["term"] == "mine"]
