@@ -19,7 +19,7 @@ from models.energy.dissipation import LinearEnergy
 from models.environment.placement import Placement
 from models.losses import LOSSES
 from models.losses.ranking import PairwiseRanking
-from models.registry import Registry
+from models.registry import CHOICES, Registry
 from tests.definitions_table import PLACES
 from tests.harness.command import command
 
@@ -101,7 +101,13 @@ def test_every_mechanism_declares_where_it_acts_and_its_reads() -> None:
     }
 
 
-def test_a_mechanism_without_these_declarations_is_refused() -> None:
+@pytest.fixture
+def forms_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that a test makes for the same setting takes the place of the real one, until the test ends."""
+    monkeypatch.setitem(CHOICES, "energy.form", CHOICES["energy.form"])
+
+
+def test_a_mechanism_without_these_declarations_is_refused(forms_stay: None) -> None:
     with pytest.raises(ValueError, match="mechanism 'lost' is declared without acts, reads"):
         declare(
             "M07", "lost", kind="k", name="n", when={"model.width": 8}, equation="e", shapes="->", source="s"
@@ -118,7 +124,7 @@ def test_a_mechanism_without_these_declarations_is_refused() -> None:
         declarations(ENERGIES, row)
 
 
-def test_row_that_no_configuration_path_chooses_is_refused() -> None:
+def test_row_that_no_configuration_path_chooses_is_refused(forms_stay: None) -> None:
     unplaced: Registry[object] = Registry("energy form", object, path="energy.form")
     unplaced.register("nowhere", id="M10", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
     with pytest.raises(UnplacedError, match="energy form 'nowhere'"):
